@@ -509,3 +509,28 @@ def test_a_column_that_only_held_out_rows_have_another_value_in_has_no_weight_th
         weights = np.linalg.lstsq(x[learn][:, kept], y[learn], rcond=None)[0]
         squares += ((x[test][:, kept] @ weights - y[test]) ** 2).sum()
     assert model.record.held_out[0].rmse == pytest.approx(math.sqrt(squares / n), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_inputs_that_depend_on_each_other_through_a_single_row_are_known_to(seed: int) -> None:
+    """Rounding along the dependent direction is all but a part of another: no weights of 1e10."""
+    n, rng = 20_000, np.random.default_rng(seed)
+    at = int(rng.integers(n))
+    flag = (rng.random(n) < 0.3) * 1.0
+    other = flag.copy()
+    other[at] = 1 - other[at]
+    x = rng.normal(size=n)
+    twice = 2 * x + 3
+    twice[at] += 1
+    table = pl.DataFrame({"flag": flag, "other": other, "x": x, "twice": twice})
+    table = table.with_columns(y=flag + table["x"] + rng.normal(size=n) * 1e-3)
+    model = dr.learn(table, predict="y", ridge=0)
+    fold, squares, y = fold_of(np.arange(1.0, n + 1), 5), 0.0, table["y"].to_numpy()
+    inputs = table.drop("y").to_numpy()
+    for one in range(5):
+        learn, test = fold != one, fold == one
+        mean, spread = inputs[learn].mean(axis=0), inputs[learn].std(axis=0)
+        z, middle = (inputs - mean) / spread, y[learn].mean()
+        weights = np.linalg.lstsq(z[learn], y[learn] - middle, rcond=1e-9)[0]
+        squares += ((z[test] @ weights + middle - y[test]) ** 2).sum()
+    assert model.record.held_out[0].rmse == pytest.approx(math.sqrt(squares / n), rel=1e-6)

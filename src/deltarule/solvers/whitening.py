@@ -69,10 +69,14 @@ class Whitening:
 
     def kept(self, moments: Moments, *, intercept: bool, most: float = np.inf) -> list[int]:
         """The directions that vary by more than rounding; n rows span at most `most`."""
+        from scipy.linalg.lapack import dpstrf
+
         every = LeastSquares.of(moments, range(len(self.floor)), [], intercept=intercept)
-        size = every.spread * np.sqrt(self.floor)
-        largest = np.argsort(-size, kind="stable")[: int(min(most, len(size)))]
-        return sorted(int(at) for at in largest if size[at] > self.noise)
+        unit = np.sqrt(self.floor) * every.scale
+        products = dense(every.gram) / every.rows * unit[:, None] * unit
+        # By pivoting, as a small direction may be all but a part of a large one.
+        _, pivots, rank, _ = dpstrf(products, tol=self.noise**2)
+        return sorted((pivots[: int(min(most, rank))] - 1).tolist())
 
     def solve(
         self, moments: Moments, kept: Sequence[int], outputs: int, *, intercept: bool
