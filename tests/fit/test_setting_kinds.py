@@ -142,7 +142,7 @@ def test_arguments_of_methods_are_refused_in_words() -> None:
     model = dr.learn(TABLE, predict="y")
     refused: list[Callable[[], Any]] = [
         lambda: model.explain(TABLE, row="1"),  # type: ignore[call-overload]
-        lambda: model.explain(TABLE, row=0),
+        lambda: model.explain(TABLE, row=1.5),  # type: ignore[call-overload]
         lambda: model.diagnose(TABLE, rows=None),  # type: ignore[arg-type]
         lambda: model.compare(TABLE, "other.json"),  # type: ignore[call-overload]
         lambda: model.compare(TABLE, model, cluster=["x"]),  # type: ignore[call-overload]
