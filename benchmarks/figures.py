@@ -141,7 +141,7 @@ def _growth(lines: Sequence[str]) -> list[str]:
             for one in records
         ]
         picture = DOCS / f"growth-{name}.svg"
-        picture.write_text(_picture(title, good), encoding="utf-8")
+        picture.write_text(_picture(title.partition(",")[0], good), encoding="utf-8")
         parts.append(
             f"### With {title}\n\n![Seconds by {escape(title)}]({picture.name})\n\n"
             + _table([name, "first", "warm", "peak MB"], rows)
@@ -173,7 +173,7 @@ def _picture(title: str, records: Sequence[Record]) -> str:
         marks.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{10.0**power:g} s</text>')
     for size in sizes:
         x, _ = at(size, 1)
-        label = f"{size:,}" if size < 10_000 else f"{size:.0e}".replace("e+0", "e")
+        label = f"{size:,}" if size < 1_000 else f"{size:.0e}".replace("e+0", "e")
         marks.append(f'<text x="{x}" y="{HEIGHT - 14}" text-anchor="middle">{label}</text>')
     for key, colour in (("seconds", "#c2410c"), ("warm", "#0369a1")):
         points = [at(one["size"], one[key]) for one in records]
