@@ -36,11 +36,14 @@ def whole(name: str, value: object, *, least: int | None = None) -> int:
 
     Errors:  LearningError for anything else
     """
-    fits = isinstance(value, Integral) and not isinstance(value, bool)
-    if not fits or (least is not None and value < least):  # type: ignore[operator]  # it fits
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Integral)
+        or (least is not None and value < least)
+    ):
         more = "" if least is None else f", {least} or more"
         raise LearningError(f"{name} is {told(value)}: it must be a whole number{more}")
-    return int(value)  # type: ignore[call-overload, no-any-return]  # it fits
+    return int(value)
 
 
 def switch(name: str, value: object) -> bool:
